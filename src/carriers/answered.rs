@@ -12,11 +12,6 @@ use crate::core::id::MessageId;
 use serde_json::Value;
 use std::path::Path;
 
-/// A follower of the transcript that the hook named.
-pub fn follower(offer: &HookOffer) -> Option<Follower> {
-    offer.proof.as_ref().map(|proof| Follower::new(proof, offer.from))
-}
-
 /// The length of an agent's transcript now; `None` if there can be none at that place. One that is not there yet has
 /// none.
 pub fn length(path: &Path) -> Option<u64> {
@@ -26,42 +21,67 @@ pub fn length(path: &Path) -> Option<u64> {
     }
 }
 
-/// Which of the messages that ended processes were handed their models have answered, by the transcripts, which are read to their ends. Messages
-/// of one hand-over share a reading.
-pub fn among<'a>(offers: impl IntoIterator<Item = (&'a MessageId, &'a HookOffer)>) -> Vec<&'a MessageId> {
-    let mut readings: Vec<(&HookOffer, Vec<(&MessageId, Trace)>)> = Vec::new();
-    for (id, offer) in offers {
-        let shared = |(of, _): &&mut (&HookOffer, _)| (&of.proof, of.from) == (&offer.proof, offer.from);
-        match readings.iter_mut().find(shared) {
-            Some((_, ids)) => ids.push((id, Trace::None)),
-            None => readings.push((offer, vec![(id, Trace::None)])),
+/// A follower of the transcript that the hook named.
+fn follower(offer: &HookOffer) -> Option<Follower> {
+    offer.proof.as_ref().map(|proof| Follower::new(proof, offer.from))
+}
+
+/// The reading of a transcript for the messages of one hand-over.
+pub struct Reading {
+    offer: HookOffer,
+    /// `None`: no transcript is known.
+    follower: Option<Follower>,
+    seen: Vec<(MessageId, Trace)>,
+}
+
+impl Reading {
+    /// The reading for that hand-over among these, or a new one.
+    pub fn of<'r>(readings: &'r mut Vec<Self>, offer: &HookOffer) -> &'r mut Self {
+        let at = readings.iter().position(|reading| reading.offer == *offer).unwrap_or_else(|| {
+            readings.push(Self { offer: offer.clone(), follower: follower(offer), seen: Vec::new() });
+            readings.len() - 1
+        });
+        &mut readings[at]
+    }
+
+    pub fn is_for(&self, offer: &HookOffer) -> bool {
+        self.offer == *offer
+    }
+
+    /// Whether a transcript is known.
+    pub fn has_transcript(&self) -> bool {
+        self.follower.is_some()
+    }
+
+    /// Looks for this message, too. A hand-over is recorded message by message, so one may come when a part has been read: then
+    /// the reading begins again.
+    pub fn add(&mut self, id: &MessageId) {
+        if !self.seen.iter().any(|(known, _)| known == id) {
+            self.seen.push((id.clone(), Trace::None));
+            self.follower = follower(&self.offer);
+            for (_, seen) in self.seen.iter_mut().filter(|(_, seen)| *seen == Trace::Queued) {
+                *seen = Trace::None;
+            }
         }
     }
-    for (offer, ids) in &mut readings {
-        let Some(mut follower) = follower(offer) else { continue };
-        while follower.read(&mut |line| {
-            if ids.iter().any(|(id, seen)| concerns(*seen, id, line)) {
+
+    /// Reads what was added since the last call. Returns whether there may be more.
+    pub fn read(&mut self) -> bool {
+        let Self { follower: Some(follower), seen, .. } = self else { return false };
+        follower.read(&mut |line| {
+            if seen.iter().any(|(id, seen)| concerns(*seen, id, line)) {
                 let speaker = side(line);
-                for (_, seen) in ids.iter_mut().filter(|(id, seen)| concerns(*seen, id, line)) {
+                for (_, seen) in seen.iter_mut().filter(|(id, seen)| concerns(*seen, id, line)) {
                     *seen = next(*seen, speaker);
                 }
             }
-        }) {}
+        })
     }
-    let given = |(_, seen): &(_, Trace)| *seen >= Trace::Given;
-    readings.into_iter().flat_map(|(_, ids)| ids).filter(given).map(|(id, _)| id).collect()
-}
 
-/// Whether the model has answered, as far as `follower` has seen.
-pub fn is_answered(id: &MessageId, follower: &mut Follower) -> bool {
-    let mut seen = follower.seen;
-    follower.read(&mut |line| {
-        if concerns(seen, id, line) {
-            seen = next(seen, side(line));
-        }
-    });
-    follower.seen = seen;
-    seen >= Trace::Given
+    /// Whether the model has answered this message, as far as the transcript was read.
+    pub fn is_answered(&self, id: &MessageId) -> bool {
+        self.seen.iter().any(|(known, seen)| known == id && *seen >= Trace::Given)
+    }
 }
 
 /// Whether a line may change what is seen of a message: most lines are long, and need not be parsed.
@@ -122,17 +142,29 @@ mod tests {
         }
     }
 
+    /// Whether the model has answered, by a transcript of these lines. A message that no line names has no answer.
     fn answered(lines: &[Value]) -> bool {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.jsonl");
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         fs::write(&path, text).unwrap();
-        let id = MessageId::parse("abcdefgh").unwrap();
-        let one = is_answered(&id, &mut Follower::new(&path, 0));
-        let offer = offer(&path);
-        let other = MessageId::parse("zzzzzzzz").unwrap();
-        assert_eq!(among([(&id, &offer), (&other, &offer)]) == [&id], one);
-        one
+        let [id, other] = ["abcdefgh", "zzzzzzzz"].map(|id| MessageId::parse(id).unwrap());
+        let (mut readings, offer) = (Vec::new(), offer(&path));
+        for id in [&id, &other] {
+            Reading::of(&mut readings, &offer).add(id);
+        }
+        assert_eq!(readings.len(), 1, "one hand-over is read once");
+        while readings[0].read() {}
+        assert!(!readings[0].is_answered(&other));
+        let is_answered = readings[0].is_answered(&id);
+        readings[0].add(&MessageId::parse("yyyyyyyy").unwrap());
+        while readings[0].read() {}
+        assert_eq!(
+            readings[0].is_answered(&id),
+            is_answered,
+            "one that comes later changes nothing for the others"
+        );
+        is_answered
     }
 
     /// The answer stands farther behind than what is read at a time.
@@ -143,19 +175,9 @@ mod tests {
         let model = json!({"type": "assistant", "message": {"model": "x"}});
         let mut lines = vec![added];
         lines.extend(std::iter::repeat_n(long, 17));
-        assert!(!among_alone(&lines));
+        assert!(!answered(&lines));
         lines.push(model);
-        assert!(among_alone(&lines));
-    }
-
-    fn among_alone(lines: &[Value]) -> bool {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("t.jsonl");
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        fs::write(&path, text).unwrap();
-        let id = MessageId::parse("abcdefgh").unwrap();
-        let offer = offer(&path);
-        !among([(&id, &offer)]).is_empty()
+        assert!(answered(&lines));
     }
 
     #[test]

@@ -4,9 +4,7 @@
 //! reads the record again. In memory is only how far each transcript was read: if this courier is killed, the next one goes on from the record.
 
 use super::serve::Recipient;
-use crate::carriers::answered;
-use crate::carriers::transcript::Follower;
-use crate::core::few::Few;
+use crate::carriers::answered::Reading;
 use crate::roster::proof;
 use crate::store::mail::{Changed, Folder};
 use crate::store::now_ms;
@@ -18,8 +16,8 @@ const SOON_MS: u64 = 60_000;
 /// The courier's progress in the transcripts of messages that hooks handed over.
 #[derive(Default)]
 pub(super) struct Followed {
-    /// How far the transcripts have been read, by message and by when it was handed over. `None`: no transcript is known.
-    followers: Few<(String, u64), Option<Follower>>,
+    /// The readings of the transcripts, one of each hand-over.
+    readings: Vec<Reading>,
     /// When the mailbox had changed at the last look, which found nothing.
     idle_since: Option<Changed>,
 }
@@ -33,25 +31,27 @@ impl Recipient<'_> {
         if changed.is_some() && followed.idle_since == changed {
             return Ok(false);
         }
-        let open = store.unproved(&agent.name, &[Folder::Given])?;
+        let mut open = store.unproved(&agent.name, &[Folder::Given])?;
         followed.idle_since = changed.filter(|_| open.is_empty());
-        let key = |id: &str, at: u64| (id.to_owned(), at);
-        followed.followers.retain(|known, _| open.iter().any(|(f, o)| key(f.id.as_str(), o.at) == *known));
+        if open.iter().any(|(_, offer)| offer.to != agent.process) {
+            store.transact(|tx| proof::settle(tx, store, agent))?;
+            open.retain(|(_, offer)| offer.to == agent.process);
+        }
+        let readings = &mut followed.readings;
+        readings.retain(|reading| open.iter().any(|(_, offer)| reading.is_for(offer)));
+        for (found, offer) in &open {
+            Reading::of(readings, offer).add(&found.id);
+        }
+        for reading in readings.iter_mut() {
+            reading.read();
+        }
         let mut soon = false;
         for (found, offer) in open {
-            if offer.to != agent.process {
-                store.transact(|tx| proof::settle(tx, store, agent))?;
-                continue;
-            }
-            let key = key(found.id.as_str(), offer.at);
-            if !followed.followers.contains_key(&key) {
-                followed.followers.insert(key.clone(), answered::follower(&offer));
-            }
-            let Some(Some(follower)) = followed.followers.get_mut(&key) else { continue };
-            if answered::is_answered(&found.id, follower) {
+            let reading = Reading::of(readings, &offer);
+            if reading.is_answered(&found.id) {
                 store.transact(|tx| tx.prove(&found))?;
             } else {
-                soon |= now_ms().saturating_sub(offer.at) < SOON_MS;
+                soon |= reading.has_transcript() && now_ms().saturating_sub(offer.at) < SOON_MS;
             }
         }
         Ok(soon)

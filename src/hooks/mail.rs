@@ -32,17 +32,21 @@ pub(super) struct Given {
     pub receipts: Vec<MessageRef>,
 }
 
-/// The messages that an earlier hook gave to this process, and that the model has answered, as this event shows. A hook that started before
-/// the hand-over shows nothing, and neither does a hook of a subagent.
+/// The messages that an earlier hook gave to this process, and whose answer by the model nothing has shown. A hook that started before the
+/// hand-over does not count as later.
+pub(super) fn unproved(call: &Call<'_>) -> Result<Vec<(MessageRef, HookOffer)>> {
+    let mut open = call.store.unproved(&call.agent.name, &UNREAD)?;
+    open.retain(|(_, offer)| offer.to == call.agent.process && offer.at < call.begun);
+    Ok(open)
+}
+
+/// Those of them that the model has answered, as this event shows. A subagent's hook shows nothing.
 pub(super) fn proved(call: &Call<'_>, event: &HookEvent, input: &Value) -> Result<Vec<MessageRef>> {
     if is_nested(input) || !matches!(event, HookEvent::BeforeTool(_) | HookEvent::Stop { .. }) {
         return Ok(Vec::new());
     }
-    let shown = |offer: &HookOffer| {
-        offer.to == call.agent.process && offer.at < call.begun && event.shows_an_answer_since(offer.moment)
-    };
-    let open = call.store.unproved(&call.agent.name, &UNREAD)?.into_iter();
-    Ok(open.filter(|(_, offer)| shown(offer)).map(|(found, _)| found).collect())
+    let open = unproved(call)?.into_iter();
+    Ok(open.filter(|(_, offer)| event.shows_an_answer_since(offer.moment)).map(|(found, _)| found).collect())
 }
 
 /// Whether a subagent's hook calls. What it answers goes to the subagent's model, which is gone at the end of its task.

@@ -25,7 +25,7 @@ use crate::core::hook::{Enforce, HookAnswer, HookEvent, HookKind, Tool};
 use crate::core::name::Name;
 use crate::os::caller::Caller;
 use crate::store::lock::{self, Held};
-use crate::store::mail::{MessageRef, UNREAD};
+use crate::store::mail::MessageRef;
 use crate::store::{Store, now_ms};
 use anyhow::Result;
 use serde_json::Value;
@@ -111,10 +111,7 @@ impl Call<'_> {
     pub fn prove(&self, input: &Value) -> Result<()> {
         let event = HookEvent::parse(self.kind, self.name, input);
         if matches!(event, HookEvent::SessionStart) && input["source"] == "clear" {
-            let open = self.store.unproved(&self.agent.name, &UNREAD)?.into_iter();
-            for (found, _) in
-                open.filter(|(_, offer)| offer.to == self.agent.process && offer.at < self.begun)
-            {
+            for (found, _) in mail::unproved(self)? {
                 self.store.transact(|tx| tx.take_back(&self.agent.name, &found))?;
             }
         }

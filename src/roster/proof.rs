@@ -5,7 +5,7 @@
 //! that read the records again: of the courier, a hook and a new process of the agent, one changes a record and the
 //! others find it changed.
 
-use crate::carriers::answered;
+use crate::carriers::answered::Reading;
 use crate::core::agent::Agent;
 use crate::store::mail::UNREAD;
 use crate::store::{Store, Transaction};
@@ -16,9 +16,15 @@ use anyhow::Result;
 pub fn settle(tx: &mut Transaction<'_>, store: &Store, agent: &Agent) -> Result<()> {
     let mut open = store.unproved(&agent.name, &UNREAD)?;
     open.retain(|(_, offer)| offer.to != agent.process || !agent.is_live());
-    let answered = answered::among(open.iter().map(|(found, offer)| (&found.id, offer)));
-    for (found, _) in &open {
-        if answered.contains(&&found.id) {
+    let mut readings = Vec::new();
+    for (found, offer) in &open {
+        Reading::of(&mut readings, offer).add(&found.id);
+    }
+    for reading in &mut readings {
+        while reading.read() {}
+    }
+    for (found, offer) in &open {
+        if Reading::of(&mut readings, offer).is_answered(&found.id) {
             tx.prove(found)?;
         } else {
             tx.take_back(&agent.name, found)?;
